@@ -87,14 +87,14 @@ def collect_all(granted: Collection[str], events: Iterable[Event], visitor: str,
     """Return events of one visit as JSON lines, without those that need a purpose which is not granted."""
     if not _STATISTICS.issubset(granted):
         return ""
-    if not _CUSTOMISATION.issubset(granted):
-        events = [event for event in events if event[0] != "customisation"]
-    lines = [
-        f'{{"id":{quote(event_id)},"at":"{timestamp(at)}","kind":{quote(kind)},'
-        f'"visitor":"{visitor}","visit":"{visit}",{context},"data":{data}}}\n'
-        for kind, event_id, at, context, data in events
-    ]
-    return "".join(lines)
+    may_customise, lines = _CUSTOMISATION.issubset(granted), ""
+    for kind, event_id, at, context, data in events:
+        if may_customise or kind != "customisation":
+            lines += (
+                f'{{"id":{quote(event_id)},"at":"{timestamp(at)}","kind":{quote(kind)},'
+                f'"visitor":"{visitor}","visit":"{visit}",{context},"data":{data}}}\n'
+            )
+    return lines
 
 
 @lru_cache(maxsize=1024)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Collection
 from functools import lru_cache
 
 from markupsafe import Markup
@@ -47,7 +48,7 @@ class BannerStyle:
         digest = hashlib.sha256(self._assets.built(_FILE).plain).digest()
         return f"'sha256-{base64.b64encode(digest).decode()}'"
 
-    def learn(self, ctx: PrivacyContext, headers: Headers, names: list[str]) -> None:
+    def learn(self, ctx: PrivacyContext, headers: Headers, names: Collection[str]) -> None:
         """Remember whether a page with the banner allowed a style in it. ``names`` are its headers' names in lower case.
 
         Report-only policies count too, because each blocked style would be reported. Ours is not among the headers yet, and

@@ -192,7 +192,8 @@ class PrivacyContext:
     @property
     def is_own_page(self) -> bool:
         """Whether this is one of the extension's own pages."""
-        return (self.request.endpoint or "").startswith("mixamo_privacy.")
+        rule = self.request.url_rule
+        return rule is not None and rule.endpoint.startswith("mixamo_privacy.")
 
     @property
     def is_cacheable(self) -> bool:
@@ -222,10 +223,10 @@ class PrivacyContext:
     def nonce(self) -> str | None:
         """The script nonce of the site's own Content-Security-Policy for this response, if it has one."""
         setting = self.runtime.settings.csp_nonce
-        if setting is not None:
+        if setting is None:
+            value = getattr(self._request(), "csp_nonce", None)  # set by Flask-Talisman
+        else:
             value = setting() if has_request_context() else None
-            return str(value) if value else None
-        value = getattr(self.request, "csp_nonce", None)  # set by Flask-Talisman
         return str(value) if value else None
 
     @property

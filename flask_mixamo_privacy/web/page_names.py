@@ -81,13 +81,14 @@ class PageNames:
         Of a class-based view, a method's own mark counts. Otherwise the strictest mark of the other methods counts, because
         all methods have the same path.
         """
-        view = self._app.view_functions.get(endpoint or "")
+        endpoint = endpoint or ""
+        view = self._app.view_functions.get(endpoint)
         known = self._namings.get((endpoint, method))
         if known is None or known[0] is not view:
             known = view, self._mark_of(view, method)
             if view is not None:  # a client may send any method
                 self._namings[endpoint, method] = known
-        return known[1] or self._called.get(endpoint or "")
+        return known[1] or self._called.get(endpoint)
 
     @staticmethod
     def _mark_of(view: Any, method: str) -> Naming | None:

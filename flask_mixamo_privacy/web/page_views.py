@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -44,12 +44,15 @@ _LONG = 10  # seconds after which a visitor may have decided again elsewhere
 _ACCEPTS_HTML = re.compile(r"text/html(?=[\s,;]|$)(?!\s*;\s*q=0(?:\.0*)?\s*(?:[,;]|$))", re.IGNORECASE)
 
 
-def is_opened_page(environ: dict[str, Any], response: Response) -> bool:
-    """Return whether the browser opens this response as an HTML page, and not as a frame or a fetch."""
+def is_opened_page(environ: dict[str, Any], response: Response, headers: Mapping[str, str]) -> bool:
+    """Return whether the browser opens this response as an HTML page, and not as a frame or a fetch.
+
+    ``headers`` are the response's, by their names in lower case.
+    """
     return (
         environ["REQUEST_METHOD"] == "GET"
         and response.status_code in (200, 304)
-        and (response.content_type or "").startswith("text/html")
+        and headers.get("content-type", "").startswith("text/html")
         and (environ["HTTP_SEC_FETCH_DEST"] == "document" if "HTTP_SEC_FETCH_DEST" in environ else _is_navigation(environ))
     )
 
@@ -101,14 +104,14 @@ def _remember(naming: Naming) -> None:
         current_runtime().pages.remember_naming(request._get_current_object(), naming)  # type: ignore[attr-defined]
 
 
-def page_view_of(ctx: PrivacyContext, response: Response, names: Container[str]) -> LoggedPage | None:
+def page_view_of(ctx: PrivacyContext, response: Response, headers: Mapping[str, str]) -> LoggedPage | None:
     """Return the page of a page view: an HTML page of the site that a person opens, and not a download. Otherwise None.
 
-    ``names`` are those of the response's headers, in lower case.
+    ``headers`` are the response's, by their names in lower case.
     """
-    if ctx.is_shared_page or ctx.visitor is None or not is_opened_page(ctx.environ, response):
+    if ctx.is_shared_page or ctx.visitor is None or not is_opened_page(ctx.environ, response, headers):
         return None
-    if "content-disposition" in names and _is_attachment(response):
+    if "content-disposition" in headers and _is_attachment(response):
         return None
     page = _logged_page(ctx)
     return page if page.is_counted else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -61,12 +61,12 @@ def finish_response(runtime: Runtime, response: Response) -> Response:
     """Set cookies, headers and CSP, and log events. Cheap if the request used nothing of ours and has no cookie of ours."""
     current = current_request()
     environ, attributes = current.environ, current.__dict__
+    ctx: PrivacyContext | None = attributes.get(KEY)
     if OWN_PAGE in environ:
         _forbid_framing_of_own_page(response)
     elif "form" in attributes:
         _check_birth_date_was_filtered(runtime, current)
-    ctx: PrivacyContext | None = attributes.get(KEY)
-    names = [name.lower() for name, _ in response.headers]  # one pass for every check below
+    names = {name.lower(): value for name, value in response.headers}  # one pass for every check below
     streamed = not isinstance(response.response, _IN_MEMORY) and _is_streamed_page(response)
     if ctx is None:
         if not streamed and not _needs_context(runtime, environ, response, names):
@@ -76,7 +76,7 @@ def finish_response(runtime: Runtime, response: Response) -> Response:
     return response
 
 
-def _finish(ctx: PrivacyContext, response: Response, names: list[str], streamed: bool) -> None:
+def _finish(ctx: PrivacyContext, response: Response, names: Mapping[str, str], streamed: bool) -> None:
     ctx.headers_sent = True
     if streamed:
         ctx.is_private = ctx.use_consent().must_ask or ctx.is_private
@@ -86,8 +86,8 @@ def _finish(ctx: PrivacyContext, response: Response, names: list[str], streamed:
     shared = ctx.is_shared_page or (not _OF_CACHES.isdisjoint(names) and _is_shared(response, names))
     _set_headers(ctx, response, names, shared)
     if (
-        ctx.is_own_page
-        and not _FOR_SHARED_CACHES.isdisjoint(names)
+        not _FOR_SHARED_CACHES.isdisjoint(names)
+        and ctx.is_own_page
         and (response.cache_control.no_store or response.cache_control.private)
     ):
         _make_private(response)  # a site may let a CDN store all its pages, and ours show one visitor's state
@@ -99,10 +99,15 @@ def _finish(ctx: PrivacyContext, response: Response, names: list[str], streamed:
         _forget_visitor(ctx, response)
     if ctx.choices_to_set is not None and not shared:
         _remember_choices(ctx, response)
+    if ctx.form_cookies:
+        _set_form_cookies(ctx, response)
+
+
+def _set_form_cookies(ctx: PrivacyContext, response: Response) -> None:
     for name, text in ctx.form_cookies.items():
         delete_copies(ctx, response, ctx.cookies.form_names[name])
         ctx.cookies.issue_form_cookie(response, name, text)
-        _make_private(response)
+    _make_private(response)
 
 
 def _forbid_framing_of_own_page(response: Response) -> None:
@@ -123,7 +128,7 @@ def _drop_validators(response: Response) -> None:
         response.status_code = 200
 
 
-def _set_headers(ctx: PrivacyContext, response: Response, names: list[str], shared: bool) -> None:
+def _set_headers(ctx: PrivacyContext, response: Response, names: Mapping[str, str], shared: bool) -> None:
     """Check the app's cookies, set CSP and Vary, and delete the cookies of a withdrawn purpose."""
     if ctx.depends_on_consent and not _VALIDATORS.isdisjoint(names) and not ctx.is_own_page:
         _drop_validators(response)  # before the CSP, which a 304 brings up to date
@@ -181,11 +186,11 @@ def _has_csp(ctx: PrivacyContext, response: Response) -> bool:
     return ctx.environ.get("HTTP_SEC_FETCH_DEST") in _WORKERS
 
 
-def _needs_context(runtime: Runtime, environ: dict[str, Any], response: Response, names: list[str]) -> bool:
+def _needs_context(runtime: Runtime, environ: dict[str, Any], response: Response, names: Mapping[str, str]) -> bool:
     """Return whether there is work for a response whose view did not use consent."""
     if "set-cookie" in names or runtime.csp is not None:
         return True
-    return runtime.cookie_beginning in environ.get("HTTP_COOKIE", "") and is_opened_page(environ, response)
+    return runtime.cookie_beginning in environ.get("HTTP_COOKIE", "") and is_opened_page(environ, response, names)
 
 
 def _check_declared_cookies(ctx: PrivacyContext, response: Response) -> None:
@@ -208,7 +213,7 @@ def _set_csp(ctx: PrivacyContext, response: Response, shared: bool) -> None:
     response.headers[name] = append_policy(response.headers.getlist(name), policy)
 
 
-def _count(ctx: PrivacyContext, response: Response, names: list[str], shared: bool) -> None:
+def _count(ctx: PrivacyContext, response: Response, names: Mapping[str, str], shared: bool) -> None:
     """Log the queued events, then renew the visitor cookie. An ID without a logged event is never set."""
     page = page_view_of(ctx, response, names)
     if page is not None:
@@ -244,26 +249,27 @@ def _remember_choices(ctx: PrivacyContext, response: Response) -> None:
     _make_private(response)
 
 
-def _set_vary(ctx: PrivacyContext, response: Response, names: list[str]) -> None:
+def _set_vary(ctx: PrivacyContext, response: Response, names: Mapping[str, str]) -> None:
     """Set Vary, and forbid shared caches to store a response for this visitor alone."""
-    vary = _VARY[ctx.depends_on_consent, ctx.varies_by_language]
+    depends_on_consent, headers = ctx.depends_on_consent, response.headers
+    vary = _VARY[depends_on_consent, ctx.varies_by_language]
     if "vary" in names:
-        response.headers["Vary"] = _merged(", ".join(response.headers.getlist("Vary")), vary)
+        headers["Vary"] = _merged(", ".join(headers.getlist("Vary")), vary)
     else:
-        response.headers.add("Vary", vary)
-    if ctx.depends_on_consent and type(ctx.runtime.app.session_interface) is SecureCookieSessionInterface:
+        headers.add("Vary", vary)
+    if depends_on_consent and type(ctx.runtime.app.session_interface) is SecureCookieSessionInterface:
         # Vary names Cookie now. Flask would parse it, which takes longer than all else here, only to add the name again.
         _current_session().accessed = False
-    if ctx.is_private or (ctx.depends_on_consent and ctx.consent.held):
+    if ctx.is_private or (depends_on_consent and ctx.consent.held):
         if _OF_CACHES.isdisjoint(names):
-            response.headers.add("Cache-Control", "private")
+            headers.add("Cache-Control", "private")
         else:
             _make_private(response)
     if ctx.has_services and (response.content_type or "").startswith(_DOCUMENTS):
         # After a withdrawal, Back would show this page from the browser's memory, and a service in it would run on. Browsers
         # keep no page with no-store there, or drop it once a cookie has changed.
         _make_private(response)
-        response.headers["Cache-Control"] = "private, no-store"
+        headers["Cache-Control"] = "private, no-store"
 
 
 @lru_cache(maxsize=256)
@@ -288,7 +294,7 @@ def _make_private(response: Response) -> None:
         control.private, control.public, control.s_maxage = True, False, None
 
 
-def _is_shared(response: Response, names: list[str]) -> bool:
+def _is_shared(response: Response, names: Mapping[str, str]) -> bool:
     """Return whether the site lets a shared cache store this response. It must then have no cookie of ours."""
     if "cache-control" in names:
         directives = ",".join(response.headers.getlist("Cache-Control")).lower()

@@ -12,7 +12,6 @@ from markupsafe import Markup, escape
 
 from ..collection import notices
 from ..consent import proof
-from ..consent.decision import Consent
 from ..i18n.language import Language, LocalizedText
 from ..policy.parts import CollectionPoint
 from ..policy.ready_made import banner_text
@@ -85,7 +84,7 @@ class TemplateHelpers:
             return self._fragment_loader(ctx.mount, ctx.language).replace(_NONCE, ctx.nonce_attribute)
         ctx.depends_on_consent = True
         consent = ctx.consent
-        tracker = self._tracking(ctx, consent) if consent.granted and not ctx.is_own_page else _EMPTY
+        tracker = self._tracking(ctx) if "statistics" in consent.granted and not ctx.is_own_page else _EMPTY
         if not consent.must_ask or ctx.request.endpoint in _WITHOUT_BANNER:
             return tracker
         banner = self._banner(ctx, assets)
@@ -95,16 +94,15 @@ class TemplateHelpers:
         """Return this visitor's banner and tracker, for a page that is the same for all visitors."""
         ctx = privacy_context(self._runtime)
         consent = ctx.use_consent()
+        tracker = self._tracking(ctx) if "statistics" in consent.granted else _EMPTY
         if not consent.must_ask:
-            return self._tracking(ctx, consent)
+            return tracker
         ctx.is_private = True
         parts = self._cached_banner_parts if self._uses_built_in_template() else self._banner_parts
         banner = _filled(parts(ctx.mount, True, False, ctx.language), "", ctx.nonce_attribute)  # its script knows the page
-        return banner + self._tracking(ctx, consent)
+        return banner + tracker
 
-    def _tracking(self, ctx: PrivacyContext, consent: Consent) -> Markup:
-        if "statistics" not in consent.granted:
-            return _EMPTY
+    def _tracking(self, ctx: PrivacyContext) -> Markup:
         return self._tracker(ctx.mount, ctx.visitor_tag, ctx.nonce_attribute, ctx.is_prefetch)
 
     def _banner(self, ctx: PrivacyContext, assets: bool) -> Markup:
@@ -173,11 +171,17 @@ class TemplateHelpers:
 
     def settings_link(self, text: str | LocalizedText | None = None) -> Markup:
         """Return a link to the privacy settings; place it on every page."""
-        return self._link_to(_SETTINGS, text)
+        if text is not None:
+            return self._link_to(_SETTINGS, text)
+        ctx = privacy_context(self._runtime)
+        return self._own_links(ctx.cookies.mount, ctx.language, self._hyphenates)[_SETTINGS]
 
     def policy_link(self, text: str | LocalizedText | None = None) -> Markup:
         """Return a link to the privacy policy."""
-        return self._link_to(_POLICY, text)
+        if text is not None:
+            return self._link_to(_POLICY, text)
+        ctx = privacy_context(self._runtime)
+        return self._own_links(ctx.cookies.mount, ctx.language, self._hyphenates)[_POLICY]
 
     def staff_pages(self) -> Markup:
         """Return the navigation between the pages for staff that this user may open. Empty for all other visitors.
@@ -262,11 +266,8 @@ class TemplateHelpers:
             "acceptance", declared, version=version, next=next_url, fields=fields, notice=self.notice(point), ids=ids
         )
 
-    def _link_to(self, which: int, text: str | LocalizedText | None) -> Markup:
-        ctx = privacy_context(self._runtime)
-        if text is not None:
-            return self._link(ctx.mount, *_LINKS[which], text)
-        return self._own_links(ctx.cookies.mount, ctx.language, self._hyphenates)[which]
+    def _link_to(self, which: int, text: str | LocalizedText) -> Markup:
+        return self._link(privacy_context(self._runtime).mount, *_LINKS[which], text)
 
     def _make_own_links(self, root: str, t: Language, hyphenates: bool) -> tuple[Markup, ...]:
         """Return the links to the settings and to the policy with the standard texts."""
