@@ -90,7 +90,8 @@ def _row_changes(old: Table, new: Table, t: Language) -> Iterator[LocalizedText]
     before, after = ({row[0].text: [cell.text for cell in row] for row in table.rows} for table in (old, new))
     for name, cells in after.items():
         if name not in before:
-            yield _quoting(t, "New: “%(name)s” (%(details)s)", name=name, details="; ".join(filter(None, cells[1:])))
+            details = "; ".join(cell.rstrip(".。") for cell in cells[1:] if cell)
+            yield _quoting(t, "New: “%(name)s” (%(details)s)", name=name, details=details)
         elif len(cells) == len(before[name]):
             yield from _cell_changes(name, [cell.text for cell in new.head], before[name], cells, t)
     for name in before:

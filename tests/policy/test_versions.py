@@ -354,6 +354,14 @@ def test_what_changed_is_told_in_sentences(declare):
     assert "what-changed" not in visitor.get("/privacy/versions/2026-05-08").text
 
 
+def test_a_new_row_is_one_sentence(declare):
+    """The sentences of its cells lose their full stops in the list of its details."""
+    frozen(declare())
+    frozen(declare(add=MAPS), "2026-06-01")
+    text = declare(add=MAPS).visitor().get("/privacy/versions/2026-06-01").text
+    assert "New: “Maps” (" in text and ".;" not in text and ".)" not in text
+
+
 def test_changes_of_an_earlier_version_are_folded(declare):
     """Those of the newest version are open."""
     frozen(declare())
