@@ -60,7 +60,7 @@ STAFF = {
 
 
 #: The extension's pages with screenshots in several languages.
-TRANSLATED = {"policy": "/privacy/", "settings": "/privacy/consent", "versions": "/privacy/versions/2026-11-24#what-changed"}
+TRANSLATED = {"policy": "/privacy/", "settings": "/privacy/consent", "versions": "/privacy/versions/2026-12-01#what-changed"}
 LANGUAGES = {"en": "en-GB", "de": "de-DE", "ar": "ar"}
 
 #: Screenshots of the reports with demo data, each with the element at its top.
