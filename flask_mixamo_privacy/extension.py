@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import smtplib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from email.message import Message
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -38,6 +37,8 @@ from .web.views import pages
 from .web.views.policy import gpc
 
 if TYPE_CHECKING:
+    import smtplib
+
     from .mail.outgoing import FilteringSMTP
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -125,10 +126,8 @@ class Privacy:
         """Return the choice remembered under this name, or the default."""
         ctx = privacy_context()
         ctx.depends_on_consent = True
-        if name not in ctx.choices:
-            return default
-        ctx.is_private = True
-        return ctx.choices[name]
+        ctx.is_private = ctx.is_private or name in ctx.choices
+        return ctx.choices.get(name, default)
 
     def page(self, naming: Naming) -> Callable[[F], F]:
         """Name a view's page in the log by its ``"path"`` or its URL ``"rule"``, or ``"never"`` count it.

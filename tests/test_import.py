@@ -21,7 +21,19 @@ app.secret_key = "not a secret, a test"
 Privacy(app)
 print(*sys.modules)
 """
-LIBRARIES = ("sqlalchemy", "webassets", "babel", "ua_parser", "crawleruseragents", "brotli", "rjsmin", "maxminddb")
+LIBRARIES = (
+    "sqlalchemy",
+    "webassets",
+    "babel",
+    "ua_parser",
+    "crawleruseragents",
+    "brotli",
+    "rjsmin",
+    "maxminddb",
+    "ctypes",
+    "idna",
+    "smtplib",
+)
 COMMANDS_ONLY = ("audit", "scan", "findings", "modelling", "told_of_forms", "demo", "crowd", "playing", "reporting")
 INBOX_ONLY = (
     "inbox",

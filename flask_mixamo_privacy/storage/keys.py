@@ -12,8 +12,6 @@ from collections.abc import Iterator, Mapping
 from email.utils import parseaddr
 from functools import cached_property
 
-import idna
-
 from ..errors import KeyMissing, KeysUnreadable
 from .files import create_private
 
@@ -156,6 +154,8 @@ def spellings_of(subject: str) -> list[str]:
     name, at, host = one.rpartition("@")
     if "xn--" not in host or len(host) > _LONGEST:
         return [one]
+    import idna  # few hosts need it, and no start of a process
+
     try:
         return list(dict.fromkeys((one, f"{name}{at}{idna.decode(host)}")))
     except UnicodeError:
@@ -181,6 +181,8 @@ def _ascii(host: str) -> str:
     """Return the host in ASCII. A host that cannot be registered, such as one with an emoji, stays unchanged."""
     if host.isascii() or len(host) > _LONGEST:
         return host
+    import idna
+
     try:
         return idna.encode(host, uts46=True).decode("ascii").rstrip(".")
     except UnicodeError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import re
 import secrets
@@ -13,6 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from functools import cache
 
 from ..errors import LogFull, LogUnavailable
 from ..storage.files import create_locked, make_private_folder
@@ -161,22 +161,32 @@ def _forget_all() -> None:
 after_fork_in_child(_forget_all)
 
 
-def _write_with_gil(descriptor: int, data: bytes) -> int:
+@cache
+def _write_of_c() -> Callable[[int, bytes, int], int] | None:
+    """Return ``write`` of the C library, or None on Windows, where a process cannot look up functions of its library."""
+    import ctypes  # takes 2 ms, which no start of a process needs
+
+    try:
+        write = ctypes.PyDLL(None).write
+    except (TypeError, OSError, AttributeError):
+        return None
+    write.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t)
+    write.restype = ctypes.c_ssize_t
+    return write
+
+
+def _write(descriptor: int, data: bytes) -> int:
     """Call ``write`` once and return the number of bytes written, which may be too few. Raises :class:`OSError`.
 
     ``os.write`` releases the GIL. To get the GIL back, the thread then waits a thousand times as long as the kernel takes to
     write a line. This call keeps the GIL instead. While a disk does not respond, all threads of this process therefore wait.
     """
-    written: int = _write_at_once(descriptor, data, len(data))
+    write_with_gil = _write_of_c()
+    if write_with_gil is None:
+        return os.write(descriptor, data)
+    written = write_with_gil(descriptor, data, len(data))
     return written if written >= 0 else os.write(descriptor, data)  # retries after a signal (PEP 475), or raises the error
 
-
-_write: Callable[[int, bytes], int] = os.write  # on Windows, where a process cannot look up functions of its C library
-with contextlib.suppress(TypeError, OSError, AttributeError):
-    _write_at_once = ctypes.PyDLL(None).write
-    _write_at_once.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t)
-    _write_at_once.restype = ctypes.c_ssize_t
-    _write = _write_with_gil
 
 _datasync = getattr(os, "fdatasync", os.fsync)  # macOS and Windows have no fdatasync
 

@@ -33,6 +33,7 @@ OF_OUR_OWN = {
     "storage/memory.py": {"BoundedCache": "the bound itself"},
     "tracking/events.py": {"page_members": "scrubbed values, cut to 200", "_visit_id": "ids in signed cookies"},
     "tracking/ingest.py": {"EventParser": "events of at most 400 bytes"},
+    "tracking/log.py": {"_write_of_c": "no argument"},
     "tracking/scrub.py": {"_parser": "no argument"},
     "tracking/row_names.py": {"row_names": "events of one batch", "_column": "events of one batch"},
     "web/assets.py": {"folder": "folders of the package", "_built_once": "files of the package"},
