@@ -215,7 +215,7 @@ def _set_csp(ctx: PrivacyContext, response: Response, shared: bool) -> None:
 
 def _count(ctx: PrivacyContext, response: Response, names: Mapping[str, str], shared: bool) -> None:
     """Log the queued events, then renew the visitor cookie. An ID without a logged event is never set."""
-    page = page_view_of(ctx, response, names)
+    page = page_view_of(ctx, response, names) if ctx.environ["REQUEST_METHOD"] == "GET" else None
     if page is not None:
         ctx.pending = (("page_view", "{}"), *ctx.pending)
     # A shared response cannot set the visitor cookie. The response to a grant may never arrive, and then no cookie of the
