@@ -50,10 +50,16 @@ THOROUGH = frozenset(
         "browser/test_audit_example.py",
         "browser/test_audit_recording.py",
         "browser/test_banner_layouts.py",
+        "browser/test_browser_reports.py",
         "browser/test_every_page.py",
+        "browser/test_site_styles.py",
+        "browser/test_swapped_bodies.py",
         "browser/test_theming.py",
         "browser/test_whole_words.py",
         "rights/test_rights_machine.py",
+        "server/test_event_store_model.py",
+        "server/test_torture.py",
+        "test_testing_plugin.py",
         "test_tutorial.py",
     }
 )
