@@ -10,7 +10,7 @@ import flask_mixamo_privacy
 from flask_mixamo_privacy.i18n.language import Language, LocalizedText
 
 #: Sentences that only a forged form meets, which are English like other errors of a developer, and numbers in tables.
-ENGLISH = re.compile(r"The field choice is .+; allowed: |There is no (purpose|service) .+; there are: |\d+\+?$")
+ENGLISH = re.compile(r"The field choice is .+; allowed: |There is no (purpose|service) .+; there are: |\d+(–\d+|\+)?$")
 
 TEMPLATES = Path(flask_mixamo_privacy.__file__).parent / "i18n" / "translations"
 
