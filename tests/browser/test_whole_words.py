@@ -35,6 +35,21 @@ def large(chromium):
     browser.close()
 
 
+@pytest.fixture
+def in_each_language(serve, large):
+    """Return a function that yields each language with a page of a site, on the smallest phone."""
+
+    def pages(site, path):
+        url = serve(site.app)
+        for code in SHIPPED:
+            page = large.new_page(base_url=url, locale=code, viewport={"width": 320, "height": 568})
+            page.goto(path)
+            yield code, page
+            page.close()
+
+    return pages
+
+
 @pytest.mark.parametrize("code", SHIPPED)
 def test_no_word_breaks_without_a_hyphen(tiny, serve, large, code):
     """At 320 pixels and a text of 200 %, a long word has soft hyphens, and the browser shows the one at which it breaks."""
@@ -62,32 +77,26 @@ def test_no_word_of_the_banner_breaks_without_a_hyphen(tiny, serve, large, layou
     assert broken == {}
 
 
-def test_the_title_of_the_dialog_stands_beside_its_close_button(tiny, serve, large):
+def test_the_title_of_the_dialog_stands_beside_its_close_button(tiny, in_each_language):
     """With large text on the smallest phone too, no line holds only the button, and no word of the title breaks."""
-    url, wrong = serve(tiny().app), {}
-    for code in SHIPPED:
-        page = large.new_page(base_url=url, locale=code, viewport={"width": 320, "height": 568})
-        page.goto("/other")
+    wrong = {}
+    for code, page in in_each_language(tiny(), "/other"):
         page.locator(".mixamo-ask [form]").click()
         page.locator("dialog:modal h1").wait_for()
         button, title = (page.locator(f"dialog {part}").bounding_box() for part in (".mixamo-close", "h1"))
         broken = [word for word in page.evaluate(BROKEN) if word.startswith("h1")]
         if title["y"] >= button["y"] + button["height"] / 2 or broken:
             wrong[code] = (button, title, broken)
-        page.close()
     assert wrong == {}
 
 
-def test_no_word_of_a_ready_made_purpose_breaks_without_a_hyphen(tiny, serve, large, tmp_path):
+def test_no_word_of_a_ready_made_purpose_breaks_without_a_hyphen(tiny, in_each_language, tmp_path):
     """The title of each purpose that a ready-made service may have fits the settings page in every language."""
     used = {entry.service["purpose"]: name for name, entry in ready_made().items()}
     tables = "".join(f'\n[[services]]\nuse = "{used[purpose]}"\n' for purpose in PURPOSES)
     (tmp_path / "privacy.toml").write_text(START.read_text(encoding="utf-8") + tables, encoding="utf-8")
-    url, broken = serve(tiny(PRIVACY_POLICY=read(tmp_path / "privacy.toml")).app), {}
-    for code in SHIPPED:
-        page = large.new_page(base_url=url, locale=code, viewport={"width": 320, "height": 568})
-        page.goto("/privacy/consent")
+    broken = {}
+    for code, page in in_each_language(tiny(PRIVACY_POLICY=read(tmp_path / "privacy.toml")), "/privacy/consent"):
         if words := page.evaluate(BROKEN):
             broken[code] = words
-        page.close()
     assert broken == {}
